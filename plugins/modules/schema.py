@@ -1,0 +1,184 @@
+#!/usr/bin/python
+
+# SPDX-FileCopyrightText: The pandawms.panda maintainers
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: schema
+short_description: Create and upgrade the PostgreSQL schema of PanDA
+version_added: 0.1.0
+author:
+  - The pandawms.panda maintainers (@PanDAWMS)
+description:
+  - Brings the schema to the version that a source directory holds, by the scripts of that directory and in the order of upstream.
+  - Creation is one transaction, each patch of an upgrade is one, and the version is the last thing that is written.
+  - Scripts for pg_cron are run against its own database.
+  - Runs C(psql) as the user it is called as, who has to be a superuser of the database.
+options:
+  source:
+    description:
+      - A directory on the host in the layout of PanDAWMS/panda-database.
+      - Without it the module only says which version is installed.
+    type: path
+  database:
+    description: The database of PanDA.
+    type: str
+    default: panda_db
+  cron_database:
+    description: The database of pg_cron, C(cron.database_name).
+    type: str
+    default: postgres
+  port:
+    description: The port of the database server, reached through its local socket.
+    type: int
+    default: 5432
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check_mode and return changed status prediction without modifying target.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+  idempotent:
+    support: full
+    description: A schema of the source's version or a later one is left alone.
+"""
+
+EXAMPLES = r"""
+- name: Create or upgrade the schema
+  pandawms.panda.schema:
+    source: /var/lib/panda-database
+  become: true
+  become_user: postgres
+
+- name: Ask for the version
+  pandawms.panda.schema:
+  become: true
+  become_user: postgres
+  register: panda_installed_schema
+"""
+
+RETURN = r"""
+version:
+  description: The version of the schema, after the change. Empty if there is none.
+  returned: success
+  type: str
+  sample: 0.1.6
+previous:
+  description: The version before. Empty if there was none.
+  returned: success
+  type: str
+  sample: ""
+tolerated:
+  description: Error messages of statements that fail in upstream's creation scripts.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+import pathlib
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.pandawms.panda.plugins.module_utils import _schema
+
+# Upstream writes the version as columns of one row; schemas up to 0.0.29 have the rows JEDI and SERVER instead.
+READ_VERSION = """
+SELECT major || '.' || minor || '.' || patch FROM doma_panda.pandadb_version
+WHERE component IN ('PanDA', 'SERVER') ORDER BY component = 'PanDA' DESC LIMIT 1
+"""
+WRITE_VERSION = """
+DELETE FROM doma_panda.pandadb_version WHERE component IN ('PanDA', 'SERVER', 'JEDI');
+INSERT INTO doma_panda.pandadb_version (component, major, minor, patch) VALUES ('PanDA', {}, {}, {});
+"""
+
+
+class Psql:
+    """psql on the local socket."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.binary = module.get_bin_path("psql", required=True)
+
+    def run(self, database: str, arguments: list[str], data: t.Optional[str] = None) -> tuple[str, str]:
+        """Output and messages. Raises SchemaError with psql's own words."""
+        command = [self.binary, "-X", "-q", "-A", "-t", "-p", str(self.module.params["port"]), "-d", database, "-v", "ON_ERROR_STOP=1", *arguments]
+        code, out, err = self.module.run_command(command, data=data, cwd="/")
+        if code:
+            raise _schema.SchemaError(f"psql on database {database} ended with {code}: {err.strip()[-1500:]}")
+        return out, err
+
+
+def installed(psql: Psql, database: str) -> t.Optional[_schema.Version]:
+    """The version that the database has, None if there is no database or no schema yet."""
+    if not psql.run("postgres", ["-c", f"SELECT 1 FROM pg_database WHERE datname = '{database}'"])[0].strip():
+        return None
+    if not psql.run(database, ["-c", "SELECT to_regclass('doma_panda.pandadb_version')"])[0].strip():
+        return None
+    text = psql.run(database, ["-c", READ_VERSION])[0].strip()
+    return _schema.parse_version(text) if text else None
+
+
+def apply(psql: Psql, step: _schema.Step, params: dict[str, t.Any]) -> list[str]:
+    """Run one step. Returns the messages of the statements that failed and may."""
+    database = params["cron_database"] if step.cron else params["database"]
+    arguments = ["--single-transaction"]
+    if step.tolerant:
+        arguments += ["-v", "ON_ERROR_STOP=0", "-v", "ON_ERROR_ROLLBACK=on"]
+    for script in step.scripts:
+        arguments += ["-f", str(script)]
+    if step.version:
+        arguments += ["-v", "ON_ERROR_STOP=1", "-f", "-"]
+        err = psql.run(database, arguments, data="\\set ON_ERROR_STOP 1\n" + WRITE_VERSION.format(*step.version))[1]
+    else:
+        err = psql.run(database, arguments)[1]
+    if step.cron:
+        # Upstream's scripts name the database panda_db.
+        psql.run(database, ["-c", f"UPDATE cron.job SET database = '{params['database']}' WHERE database = 'panda_db'"])
+    return [line for line in err.splitlines() if "ERROR:" in line]
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "path"},
+            "database": {"type": "str", "default": "panda_db"},
+            "cron_database": {"type": "str", "default": "postgres"},
+            "port": {"type": "int", "default": 5432},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    psql = Psql(module)
+    tolerated: list[str] = []
+    try:
+        before = installed(psql, params["database"])
+        steps = _schema.plan(pathlib.Path(params["source"]), before) if params["source"] else []
+        after = before
+        if steps:
+            after = _schema.source_version(pathlib.Path(params["source"]))
+        if not module.check_mode:
+            for step in steps:
+                tolerated += apply(psql, step, params)
+            if steps and installed(psql, params["database"]) != after:
+                raise _schema.SchemaError(f"the scripts ran, but the database {params['database']} does not have the version {after}: {tolerated[-5:]}")
+    except _schema.SchemaError as exc:
+        module.fail_json(msg=str(exc))
+    texts = ["" if version is None else _schema.format_version(version) for version in (before, after)]
+    module.exit_json(
+        changed=bool(steps),
+        previous=texts[0],
+        version=texts[1],
+        tolerated=tolerated,
+        diff={"before_header": "schema", "after_header": "schema", "before": f"{texts[0]}\n", "after": f"{texts[1]}\n"},
+    )
+
+
+if __name__ == "__main__":
+    main()
