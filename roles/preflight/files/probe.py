@@ -5,7 +5,8 @@
 
 """Say, as JSON, what can be known of a host before anything is changed on it.
 
-Called with one JSON object: ``python`` (path), ``ports`` (numbers), ``files`` (paths). It reads and changes nothing. It runs on any Python 3, because
+Called with one JSON object: ``python`` (path), ``ports`` (numbers), ``files``, ``links`` (paths),
+``wanted`` (patterns of paths). It reads and changes nothing. It runs on any Python 3, because
 telling that the host's Python is too old is part of its work.
 """
 
@@ -14,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 
 def python_version(path):
@@ -26,7 +28,7 @@ def python_version(path):
 
 
 def listening_sockets():
-    """{port: [socket inode]} of everything that listens on TCP, from /proc/net (proc_net_tcp(5))."""
+    """{port: [(socket inode, uid)]} of everything that listens on TCP, from /proc/net (proc_net_tcp(5))."""
     found = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -36,24 +38,31 @@ def listening_sockets():
             continue
         for row in rows:
             if row[3] == "0A":
-                found.setdefault(int(row[1].rsplit(":", 1)[1], 16), []).append(row[9])
+                found.setdefault(int(row[1].rsplit(":", 1)[1], 16), []).append((row[9], int(row[7])))
     return found
 
 
-def holder(inodes):
-    """Name and systemd unit of the process that has one of the sockets open."""
-    wanted = {"socket:[%s]" % inode for inode in inodes}
-    for link in glob.iglob("/proc/[0-9]*/fd/*"):
+def holder(sockets):
+    """Name, process and systemd unit of what listens on the sockets.
+
+    Without CAP_SYS_PTRACE, as in a container, the open files of other users' processes cannot be seen. Then it is a service of the same user, if any.
+    """
+    wanted = {"socket:[%s]" % inode for inode, _ in sockets}
+    users = {uid for _, uid in sockets}
+    same_user = {"name": "a process of the user %d" % min(users), "pid": 0, "unit": ""}
+    for process in (name for name in os.listdir("/proc") if name.isdigit()):
+        place = "/proc/%s/" % process
         try:
-            if os.readlink(link) not in wanted:
-                continue
-            process = link.split("/")[2]
-            with open("/proc/%s/comm" % process) as comm, open("/proc/%s/cgroup" % process) as cgroup:
+            with open(place + "comm") as comm, open(place + "cgroup") as cgroup:
                 units = [part for part in cgroup.read().replace("\n", "/").split("/") if part.endswith(".service")]
-                return {"name": comm.read().strip(), "pid": int(process), "unit": units[-1] if units else ""}
-        except (OSError, IOError):
+                found = {"name": comm.read().strip(), "pid": int(process), "unit": units[-1] if units else ""}
+            if os.stat(place).st_uid in users and found["unit"]:
+                same_user = found
+            if any(os.readlink(link) in wanted for link in glob.glob(place + "fd/*")):
+                return found
+        except OSError:
             continue
-    return {"name": "a process of another namespace", "pid": 0, "unit": ""}
+    return same_user
 
 
 def main():
@@ -66,7 +75,9 @@ def main():
                 "ports": {str(port): holder(sockets[port]) for port in asked["ports"] if port in sockets},
                 "missing": [path for path in asked["files"] if not os.path.isfile(path)],
                 "systemd": os.path.isdir("/run/systemd/system"),
-                "package_lists": bool(glob.glob("/var/lib/apt/lists/*_Packages*")),
+                "package_lists_fresh": any(os.path.getmtime(path) > time.time() - 86400 for path in glob.glob("/var/lib/apt/lists/*_Packages*")),
+                "absent": [path for path in asked["wanted"] if not glob.glob(path)],
+                "distribution_httpd": bool(glob.glob("/etc/systemd/system/multi-user.target.wants/apache2.service")),
                 "taken": [path for path in asked["links"] if os.path.lexists(path) and not os.path.islink(path)],
             }
         )
