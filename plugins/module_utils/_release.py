@@ -21,7 +21,6 @@ import pathlib
 import re
 import shutil
 import subprocess
-import typing as t
 
 RECORD = "panda-release.json"
 # panda-server 1.0.4 declares >= 3.10 (its pyproject.toml), but it needs snakemake >= 9.14.5, which needs 3.11.
@@ -69,7 +68,7 @@ class Request:
     version: str
     extras: tuple[str, ...]
     packages: tuple[str, ...]
-    lock: t.Optional[bytes]
+    lock: bytes | None
     python: Python
 
     @property
@@ -107,10 +106,14 @@ def find_python(path: str) -> Python:
         done = subprocess.run([path, "-c", _PROBE], check=True, capture_output=True, timeout=60, text=True)
         found = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as exc:
-        raise ReleaseError(f"{path} is no Python interpreter that works ({exc}): give the path of one, 3.11 or newer.") from exc
+        raise ReleaseError(
+            f"{path} is no Python interpreter that works ({exc}): give the path of one, 3.11 or newer."
+        ) from exc
     major, minor, micro = found["version"]
     if (major, minor) < MINIMUM_PYTHON:
-        raise ReleaseError(f"{path} is Python {major}.{minor}, panda-server needs 3.11 or newer: give the path of a newer one.")
+        raise ReleaseError(
+            f"{path} is Python {major}.{minor}, panda-server needs 3.11 or newer: give the path of a newer one."
+        )
     return Python(path, (major, minor, micro), found["ext_suffix"])
 
 
@@ -119,7 +122,9 @@ def layout(releases_dir: str, request: Request) -> Layout:
     path = os.path.join(releases_dir, request.name)
     purelib = os.path.join(path, "lib", f"python{request.python.short}", "site-packages")
     library = f"mod_wsgi-{request.python.tag}{request.python.ext_suffix}"
-    return Layout(path, purelib, os.path.join(path, "bin", "python"), os.path.join(purelib, "mod_wsgi", "server", library))
+    return Layout(
+        path, purelib, os.path.join(path, "bin", "python"), os.path.join(purelib, "mod_wsgi", "server", library)
+    )
 
 
 def is_built(path: str) -> bool:
@@ -127,7 +132,7 @@ def is_built(path: str) -> bool:
     return os.path.exists(os.path.join(path, RECORD))
 
 
-def running(link: str) -> t.Optional[str]:
+def running(link: str) -> str | None:
     """The release that the installation link points to, None where there is no link yet.
 
     Raises ReleaseError if something else is in the link's place.
@@ -135,7 +140,9 @@ def running(link: str) -> t.Optional[str]:
     if os.path.islink(link):
         return os.path.realpath(link)
     if os.path.lexists(link):
-        raise ReleaseError(f"{link} is there and is not a link to a release: move it away, or choose another panda_install_dir.")
+        raise ReleaseError(
+            f"{link} is there and is not a link to a release: move it away, or choose another panda_install_dir."
+        )
     return None
 
 
@@ -160,7 +167,7 @@ class Builder:
     root's, and takes the caller's own otherwise (its package/hatch_build.py).
     """
 
-    def __init__(self, request: Request, releases_dir: str, *, gid: int, index_url: t.Optional[str], uv: str) -> None:
+    def __init__(self, request: Request, releases_dir: str, *, gid: int, index_url: str | None, uv: str) -> None:
         self.request = request
         self.releases_dir = releases_dir
         self.gid = gid
@@ -200,20 +207,28 @@ class Builder:
         if self.request.lock is not None:
             lock = os.path.join(self.layout.path, "panda-release.lock")
             pathlib.Path(lock).write_bytes(self.request.lock)
-            command += ["--require-hashes", "--requirements", lock] if b"--hash=" in self.request.lock else ["--constraints", lock]
+            command += (
+                ["--require-hashes", "--requirements", lock]
+                if b"--hash=" in self.request.lock
+                else ["--constraints", lock]
+            )
         if self.request.lock is None or b"--hash=" not in self.request.lock:
             command += [self.request.requirement, *self.request.packages]
         self._run(command + self._index())
 
     def _verify(self) -> None:
         self._run([self._uv(), "pip", "check", "--python", self.layout.python])
-        found = self._run([self.layout.python, "-c", "from importlib.metadata import version; print(version('panda-server'))"]).strip()
+        found = self._run(
+            [self.layout.python, "-c", "from importlib.metadata import version; print(version('panda-server'))"]
+        ).strip()
         if found != self.request.version:
             raise ReleaseError(
                 f"the lock file installs panda-server {found}, panda_version asks for {self.request.version}: give the lock file of that version."
             )
         if not os.path.exists(self.layout.mod_wsgi):
-            raise ReleaseError(f"mod_wsgi did not build {self.layout.mod_wsgi}: see that the headers of httpd and Python are installed.")
+            raise ReleaseError(
+                f"mod_wsgi did not build {self.layout.mod_wsgi}: see that the headers of httpd and Python are installed."
+            )
 
     def _record(self) -> None:
         frozen = self._run([self._uv(), "pip", "freeze", "--python", self.layout.python]).split()
@@ -234,7 +249,17 @@ class Builder:
         if not os.path.exists(uv):
             self._run([self.request.python.path, "-m", "venv", "--clear", tools])
             index = ["--index-url", self.index_url] if self.index_url else []
-            self._run([os.path.join(tools, "bin", "python"), "-m", "pip", "install", "--quiet", *index, f"uv=={self.uv_version}"])
+            self._run(
+                [
+                    os.path.join(tools, "bin", "python"),
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    *index,
+                    f"uv=={self.uv_version}",
+                ]
+            )
         return uv
 
     def _index(self) -> list[str]:
@@ -251,8 +276,7 @@ class Builder:
         done = subprocess.run(
             command,
             check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
             errors="replace",
@@ -263,7 +287,9 @@ class Builder:
         )
         if done.returncode:
             said = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-30:])
-            raise ReleaseError(f"{_hide_credentials(' '.join(command))} ended with {done.returncode}: {_hide_credentials(said)}")
+            raise ReleaseError(
+                f"{_hide_credentials(' '.join(command))} ended with {done.returncode}: {_hide_credentials(said)}"
+            )
         return done.stdout
 
 

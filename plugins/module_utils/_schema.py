@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-import typing as t
 
 COMPONENTS = ("PANDA", "PANDAMETA", "PANDAARCH", "PANDABIGMON", "DEFT", "PARTITION")
 KINDS = ("TABLE", "VIEW", "TYPE", "SEQUENCE", "FUNCTION", "TRIGGER", "SCHEDULER_JOBS", "PROCEDURE")
@@ -35,7 +34,7 @@ class Step:
 
     cron: bool
     scripts: tuple[pathlib.Path, ...]
-    version: t.Optional[Version]
+    version: Version | None
     tolerant: bool = False
 
 
@@ -57,10 +56,12 @@ def source_version(source: pathlib.Path) -> Version:
     try:
         return parse_version(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise SchemaError(f"{path} cannot be read ({exc.strerror}): give the directory that holds schema/, as panda-database has it.") from exc
+        raise SchemaError(
+            f"{path} cannot be read ({exc.strerror}): give the directory that holds schema/, as panda-database has it."
+        ) from exc
 
 
-def plan(source: pathlib.Path, installed: t.Optional[Version]) -> list[Step]:
+def plan(source: pathlib.Path, installed: Version | None) -> list[Step]:
     """The steps from the installed version (None: nothing yet) to the version of the source. Empty if there is nothing to do."""
     wanted = source_version(source)
     if installed is None:
@@ -101,5 +102,7 @@ def _upgrade(source: pathlib.Path, installed: Version, wanted: Version) -> list[
             steps.append(Step(True, (cron,), None))
             steps.append(Step(False, (), version))
     if installed < wanted and (not steps or max(v for v in found if v <= wanted) != wanted):
-        raise SchemaError(f"{patches} has no patch up to {format_version(wanted)}, the installed schema is {format_version(installed)}: complete the source.")
+        raise SchemaError(
+            f"{patches} has no patch up to {format_version(wanted)}, the installed schema is {format_version(installed)}: complete the source."
+        )
     return steps

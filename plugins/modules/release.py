@@ -127,7 +127,6 @@ import grp
 import pathlib
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pandawms.panda.plugins.module_utils import _release
 
 
@@ -153,7 +152,12 @@ def run(module: AnsibleModule) -> dict[str, object]:
         "built": built or not module.check_mode,
         "previous": previous or "",
         "diff": [
-            {"before_header": "release", "after_header": "release", "before": f"{path}\n" if built else "", "after": f"{path}\n"},
+            {
+                "before_header": "release",
+                "after_header": "release",
+                "before": f"{path}\n" if built else "",
+                "after": f"{path}\n",
+            },
             {
                 "before_header": params["link"],
                 "after_header": params["link"],
@@ -188,8 +192,12 @@ def _build(module: AnsibleModule, request: _release.Request) -> None:
     try:
         gid = grp.getgrnam(params["group"]).gr_gid
     except KeyError as exc:
-        raise _release.ReleaseError(f"the group {params['group']} does not exist on this host: create it first.") from exc
-    _release.Builder(request, params["releases_dir"], gid=gid, index_url=params["index_url"], uv=params["uv_version"]).build()
+        raise _release.ReleaseError(
+            f"the group {params['group']} does not exist on this host: create it first."
+        ) from exc
+    _release.Builder(
+        request, params["releases_dir"], gid=gid, index_url=params["index_url"], uv=params["uv_version"]
+    ).build()
 
 
 def main() -> None:

@@ -81,10 +81,10 @@ tolerated:
 """
 
 import pathlib
+import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.pandawms.panda.plugins.module_utils import _schema
 
 # Upstream writes the version as columns of one row; schemas up to 0.0.29 have the rows JEDI and SERVER instead.
@@ -105,16 +105,29 @@ class Psql:
         self.module = module
         self.binary = module.get_bin_path("psql", required=True)
 
-    def run(self, database: str, arguments: list[str], data: t.Optional[str] = None) -> tuple[str, str]:
+    def run(self, database: str, arguments: list[str], data: str | None = None) -> tuple[str, str]:
         """Output and messages. Raises SchemaError with psql's own words."""
-        command = [self.binary, "-X", "-q", "-A", "-t", "-p", str(self.module.params["port"]), "-d", database, "-v", "ON_ERROR_STOP=1", *arguments]
+        command = [
+            self.binary,
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-p",
+            str(self.module.params["port"]),
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+            *arguments,
+        ]
         code, out, err = self.module.run_command(command, data=data, cwd="/")
         if code:
             raise _schema.SchemaError(f"psql on database {database} ended with {code}: {err.strip()[-1500:]}")
         return out, err
 
 
-def installed(psql: Psql, database: str) -> t.Optional[_schema.Version]:
+def installed(psql: Psql, database: str) -> _schema.Version | None:
     """The version that the database has, None if there is no database or no schema yet."""
     if not psql.run("postgres", ["-c", f"SELECT 1 FROM pg_database WHERE datname = '{database}'"])[0].strip():
         return None
@@ -127,16 +140,15 @@ def installed(psql: Psql, database: str) -> t.Optional[_schema.Version]:
 def apply(psql: Psql, step: _schema.Step, params: dict[str, t.Any]) -> list[str]:
     """Run one step. Returns the messages of the statements that failed and may."""
     database = params["cron_database"] if step.cron else params["database"]
-    arguments = ["--single-transaction"]
+    text = "".join(script.read_text(encoding="utf-8") + "\n" for script in step.scripts)
+    arguments = ["--single-transaction", "-f", "-"]
     if step.tolerant:
+        # Each of upstream's creation scripts sets ON_ERROR_STOP, and would leave out what comes after its failing statement.
+        text = re.sub(r"(?m)^\\set ON_ERROR_STOP .*$", "", text)
         arguments += ["-v", "ON_ERROR_STOP=0", "-v", "ON_ERROR_ROLLBACK=on"]
-    for script in step.scripts:
-        arguments += ["-f", str(script)]
     if step.version:
-        arguments += ["-v", "ON_ERROR_STOP=1", "-f", "-"]
-        err = psql.run(database, arguments, data="\\set ON_ERROR_STOP 1\n" + WRITE_VERSION.format(*step.version))[1]
-    else:
-        err = psql.run(database, arguments)[1]
+        text += "\\set ON_ERROR_STOP on\n" + WRITE_VERSION.format(*step.version)
+    err = psql.run(database, arguments, data=text)[1]
     if step.cron:
         # Upstream's scripts name the database panda_db.
         psql.run(database, ["-c", f"UPDATE cron.job SET database = '{params['database']}' WHERE database = 'panda_db'"])
@@ -167,7 +179,9 @@ def main() -> None:
             for step in steps:
                 tolerated += apply(psql, step, params)
             if steps and installed(psql, params["database"]) != after:
-                raise _schema.SchemaError(f"the scripts ran, but the database {params['database']} does not have the version {after}: {tolerated[-5:]}")
+                raise _schema.SchemaError(
+                    f"the scripts ran, but the database {params['database']} does not have the version {after}: {tolerated[-5:]}"
+                )
     except _schema.SchemaError as exc:
         module.fail_json(msg=str(exc))
     texts = ["" if version is None else _schema.format_version(version) for version in (before, after)]

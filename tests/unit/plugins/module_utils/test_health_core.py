@@ -363,12 +363,14 @@ def test_a_password_in_a_target_is_refused_without_repeating_it() -> None:
 
 @given(st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("http://[".__add__)))
 def test_any_text_is_either_a_target_or_bad_input(text: str) -> None:
+    target, reason = None, ""
     try:
         target = health.parse_target(text)
     except health.InputError as error:
-        assert str(error).isprintable()
-    else:
-        assert target.host and 1 <= target.port <= 65535
+        reason = str(error)
+    assert reason.isprintable()
+    assert bool(reason) is (target is None)
+    assert target is None or (target.host and 1 <= target.port <= 65535)
 
 
 @pytest.mark.parametrize(

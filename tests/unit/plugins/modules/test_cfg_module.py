@@ -79,7 +79,7 @@ def test_a_new_file_is_never_readable_by_others_not_even_for_a_moment(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    set_attributes = cfg.AnsibleModule.set_fs_attributes_if_different
+    set_attributes: Any = cfg.AnsibleModule.set_fs_attributes_if_different
 
     def watch(module: Any, arguments: dict[str, Any], *rest: Any, **named: Any) -> Any:
         seen.append(mode(Path(arguments["path"])))
