@@ -21,6 +21,8 @@ from testinfra.host import Host
 CHECKOUT = Path(__file__).resolve().parents[1]
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 INVENTORIES = [f"--inventory={SCENARIO / 'inventory'}", f"--inventory={CHECKOUT / 'tests/hosts/inventory'}"]
+# Taken out of the environment, so that what the tests run themselves does not write into it.
+LOG = Path(os.environ.pop("ANSIBLE_LOG_PATH"))
 PREFIX = f"panda-{hashlib.sha1(str(CHECKOUT).encode()).hexdigest()[:6]}-{SCENARIO.name}"
 
 # What the setup guide says, and what holds where the inventory says nothing else.
@@ -103,6 +105,11 @@ class Machine:
         """A URL of the server on this host, by its name in the inventory."""
         return f"{scheme}://{host or self.name}:{self.site[f'panda_{scheme}_port']}{path}"
 
+    def ready_wsgi_processes(self) -> int:
+        """How many processes of the service have the application imported, by its database driver being loaded."""
+        count = "grep -l psycopg /proc/[0-9]*/maps 2>/dev/null | wc -l"
+        return int(self.run("runuser -u %s -- sh -c %s", self.site["panda_user"], count))
+
     @property
     def alive_url(self) -> str:
         return self.url("/api/v1/system/is_alive")
@@ -129,7 +136,6 @@ def run_site(*words: str) -> Run:
     """Run playbooks/site.yml on the hosts of the scenario, with further arguments."""
     result = subprocess.run(
         ["ansible-playbook", *INVENTORIES, str(CHECKOUT / "playbooks/site.yml"), *words],
-        env={key: value for key, value in os.environ.items() if key != "ANSIBLE_LOG_PATH"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -144,16 +150,21 @@ def run_site(*words: str) -> Run:
 
 
 @cache
+def inventory() -> dict[str, Any]:
+    """The inventory as ansible-inventory sees it. Values are as written there: the tests compare plain ones only."""
+    command = ["ansible-inventory", *INVENTORIES, "--list"]
+    return json.loads(subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL))
+
+
+@cache
 def machines() -> dict[str, Machine]:
-    """Every host of the scenario. Values of its inventory are as written there: the tests compare plain ones only."""
-    out = subprocess.check_output(["ansible-inventory", *INVENTORIES, "--list"], text=True, stderr=subprocess.DEVNULL)
-    hostvars = json.loads(out)["_meta"]["hostvars"]
-    return {name: Machine(name, GUIDE | variables) for name, variables in hostvars.items()}
+    """Every host of the scenario by its name."""
+    return {name: Machine(name, GUIDE | variables) for name, variables in inventory()["_meta"]["hostvars"].items()}
 
 
 def group(name: str) -> list[Machine]:
-    out = subprocess.check_output(["ansible-inventory", *INVENTORIES, "--list"], text=True, stderr=subprocess.DEVNULL)
-    return [machines()[host] for host in json.loads(out).get(name, {}).get("hosts", [])]
+    """The hosts of a group."""
+    return [machines()[host] for host in inventory().get(name, {}).get("hosts", [])]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -188,7 +199,7 @@ def site_yml() -> Callable[..., Run]:
 @pytest.fixture
 def ansible_log() -> str:
     """Everything that the scenario's steps printed up to here."""
-    return Path(os.environ["ANSIBLE_LOG_PATH"]).read_text(encoding="utf-8")
+    return LOG.read_text(encoding="utf-8")
 
 
 @pytest.fixture(name="wait_for")
