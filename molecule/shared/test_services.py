@@ -46,7 +46,6 @@ def test_a_failed_schema_check_keeps_httpd_from_starting(server, elsewhere, data
 
 def test_a_reboot_brings_everything_back(server, elsewhere, wait_for):
     booted = "systemctl show --property UserspaceTimestampMonotonic"
-    booted = "systemctl show --property UserspaceTimestampMonotonic"
     before = server.run(booted)
     subprocess.run(["podman", "restart", "--time", "30", server.container], check=True, stdout=subprocess.DEVNULL)
     wait_for(lambda: server.host.run(booted).rc == 0, 60, "systemd answers after a reboot")
