@@ -115,7 +115,7 @@ def test_no_placed_file_names_a_path_of_the_machine_it_was_built_on(server):
         f"{server.site['panda_install_dir']}/etc/idds/idds.cfg",
     ]
     found = server.host.run(
-        "grep -rsE -e /builds-v0/ -e /[.]cache/ -e /tmp/pip -e /var/cache/panda-testpanda-test " + " ".join(places)
+        "grep -rsE -e /builds-v0/ -e /[.]cache/ -e /tmp/pip -e /var/cache/panda-test " + " ".join(places)
     )
     assert found.stdout == ""
     if server.site["panda_install_dir"] != "/opt/panda":

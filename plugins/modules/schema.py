@@ -16,7 +16,7 @@ description:
   - Brings the schema to the version that a source directory holds, by the scripts of that directory and in the order of upstream.
   - Creation is one transaction, each patch of an upgrade is one, and the version is the last thing that is written.
   - Scripts for pg_cron are run against its own database.
-  - Runs C(psql) as the user it is called as, who has to be a superuser of the database.
+  - Runs C(psql) on the local socket as the database's superuser C(postgres). The server has to let the user that the module runs as be it.
 options:
   source:
     description:
@@ -51,13 +51,9 @@ EXAMPLES = r"""
 - name: Create or upgrade the schema
   pandawms.panda.schema:
     source: /var/lib/panda-database
-  become: true
-  become_user: postgres
 
 - name: Ask for the version
   pandawms.panda.schema:
-  become: true
-  become_user: postgres
   register: panda_installed_schema
 """
 
@@ -110,6 +106,8 @@ class Psql:
         command = [
             self.binary,
             "-X",
+            "-U",
+            "postgres",
             "-q",
             "-A",
             "-t",
