@@ -106,9 +106,12 @@ class Machine:
         return f"{scheme}://{host or self.name}:{self.site[f'panda_{scheme}_port']}{path}"
 
     def ready_wsgi_processes(self) -> int:
-        """How many processes of the service have the application imported, by its database driver being loaded."""
-        count = "grep -l psycopg /proc/[0-9]*/maps 2>/dev/null | wc -l"
-        return int(self.run("runuser -u %s -- sh -c %s", self.site["panda_user"], count))
+        """How many WSGI daemons have the application imported, by its database driver being loaded. The children that PanDA starts do not count."""
+        processes = [line.split(maxsplit=2) for line in self.run("ps -eo pid=,ppid=,args=").splitlines()]
+        wsgi = {pid: parent for pid, parent, args in processes if args.startswith("(wsgi:")}
+        loaded = "grep -l psycopg /proc/[0-9]*/maps 2>/dev/null || true"
+        maps = self.run("runuser -u %s -- sh -c %s", self.site["panda_user"], loaded).split()
+        return sum(parent not in wsgi and f"/proc/{pid}/maps" in maps for pid, parent in wsgi.items())
 
     @property
     def alive_url(self) -> str:
