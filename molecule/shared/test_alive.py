@@ -27,7 +27,7 @@ def test_a_server_with_the_certificate_of_a_ca_is_trusted_by_who_trusts_the_ca(s
     elsewhere.run("printf %%s %s > /tmp/ca.pem", f"{ca}\n")
     name = server.site.get("panda_server_name", server.name)
     address = server.run("hostname -I").split()[0]
-    elsewhere.run("grep -q ' %s$' /etc/hosts || echo %s >> /etc/hosts", name, f"{address} {name}")
+    elsewhere.run("getent hosts %s || echo %s >> /etc/hosts", name, f"{address} {name}")
     answer = elsewhere.fetch(server.url("/api/v1/system/is_alive", "https", name), ca="/tmp/ca.pem")
     assert answer.alive, answer
 
