@@ -66,8 +66,13 @@ def test_a_directory_in_the_place_of_the_link_is_left_alone(tmp_path: Path) -> N
         release.running(str(tmp_path / "panda"))
 
 
-def test_this_interpreter_is_found() -> None:
-    assert release.find_python(sys.executable).version == sys.version_info[:3]
+def test_this_interpreter_is_found_or_too_old() -> None:
+    # The module itself runs on older Pythons than a release.
+    if sys.version_info[:2] >= release.MINIMUM_PYTHON:
+        assert release.find_python(sys.executable).version == sys.version_info[:3]
+    else:
+        with pytest.raises(release.ReleaseError, match=r"panda-server needs 3\.11"):
+            release.find_python(sys.executable)
 
 
 @pytest.mark.parametrize(

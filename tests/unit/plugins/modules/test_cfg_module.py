@@ -1,16 +1,13 @@
 # Copyright: (c) 2026, PanDA WMS team
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cfg module on real files; its secrets with the real ``ansible`` command too."""
+"""The cfg module on real files. What the real ``ansible`` command shows of its secrets is in ``test_cfg_command.py``."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -320,49 +317,3 @@ def test_a_long_secret_is_hidden_inside_other_values_too(run: Run, place: Path) 
     result = run(settings={"server": {"dbpasswd": "longer-secret-text", "url": url}})
     assert "longer-secret-text" not in json.dumps(result)
     assert url in (place / "panda_server.cfg").read_text()
-
-
-# --- the real command -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def ansible(collections_path: Path, tmp_path: Path) -> Callable[..., str]:
-    command = shutil.which("ansible", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
-    if not command:
-        pytest.skip("needs the ansible command")
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_INJECT_INVOCATION": "1",
-    }
-
-    def run(arguments: dict[str, Any], *flags: str) -> str:
-        given = json.dumps(arguments)
-        words = [command, "localhost", "-m", "pandawms.panda.cfg", "-a", given, "-vvv", "--diff", *flags]
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        return done.stdout + done.stderr
-
-    return run
-
-
-def test_the_real_command_shows_no_secret_at_vvv(ansible: Callable[..., str], place: Path) -> None:
-    arguments: dict[str, Any] = {
-        "path": str(place / "panda_server.cfg"),
-        "base": str(place / "base"),
-        "settings": SECRETS,
-        "secrets": ["note"],
-    }
-    secrets = ("4711", "q7k", "Zx9", "longer-secret-text", "k8w")
-    wanted = json.loads(json.dumps(arguments).replace('"q7"', '"q7k"').replace('"k8"', '"k8w"'))
-    refused = {**wanted, "settings": {**wanted["settings"], "mcp": {"a": "007"}}}
-    outputs = [ansible(wanted, "--check"), ansible(wanted), ansible(wanted), ansible(refused)]
-    for output, state in zip(outputs, ("CHANGED", "CHANGED", "SUCCESS", "FAILED")):
-        assert state in output
-        assert MASKED in output
-        assert not [secret for secret in secrets if secret in output]
-    text = (place / "panda_server.cfg").read_text()
-    assert all(secret in text for secret in secrets)
