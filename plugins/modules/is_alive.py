@@ -28,12 +28,13 @@ attributes:
     description: When run twice in a row with the same arguments, the second run changes nothing either.
     support: full
 requirements:
+  - python >= 3.9
   - requests (Python library)
 options:
   targets:
     description:
       - The servers, each as a URL of scheme, host and port, such as V(https://panda.example.org:25443) or
-        V(http://[::1]:25080).
+        V(http://[::1]:25080). There must be at least one.
       - A URL must have neither a path nor a query nor a user name. Without a port, V(443) and V(80) are used, as always
         with V(https) and V(http).
       - All are asked at the same time, each by a thread of its own.
@@ -42,12 +43,12 @@ options:
     required: true
   api:
     description:
-      - Which of PanDA's two ways to ask is used.
+      - Which of PanDA's two ways to ask is used. PanDA 0.6.0 to 0.8.1 answer to both.
     type: str
     choices:
       auto: V(v1) first, then V(legacy) where V(v1) is forbidden, not found or answered by something else than PanDA.
-      v1: C(GET /api/v1/system/is_alive), of PanDA 1.0.0 and later.
-      legacy: C(GET /server/panda/isAlive), of PanDA before 1.0.0.
+      v1: C(GET /api/v1/system/is_alive), which PanDA 0.6.0 and later answer with C(success) true.
+      legacy: C(GET /server/panda/isAlive), which PanDA before 1.0.0 answers with C(alive=yes).
     default: auto
   state:
     description:
@@ -63,15 +64,16 @@ options:
     default: alive
   timeout:
     description:
-      - Seconds after which the module gives up. Each target is asked at least once.
+      - Seconds after which the module gives up, more than 0. It holds for all targets together, each of which is asked
+        at least once.
       - The last try begins up to one second before the end. A try that the end cuts short does not replace what an
-        earlier one has found.
+        earlier one has found, and is no proof that a server is dead.
     type: float
     default: 60
   try_timeout:
     description:
-      - Seconds that one try may take, from the name lookup to the last byte of the answer, however slowly the server
-        sends it. With O(api=auto) it holds for both requests together.
+      - Seconds that one try may take, more than 0, from the name lookup to the last byte of the answer, however slowly
+        the server sends it. With O(api=auto) it holds for both requests together.
       - After a failed try there is a pause of 0.25 seconds, which is doubled each time up to 5 seconds.
     type: float
     default: 10
@@ -103,6 +105,8 @@ options:
     type: bool
     default: false
 notes:
+  - A mistake in the options fails the task with one sentence before any server is asked. A target that is not in the
+    wanted state when the time is up fails it too, with all results in RV(targets).
   - The module needs the requests library on the host on which it runs. Every release of PanDA has it, so run it there
     with the release's own interpreter, as with C(vars) and C(ansible_python_interpreter=/opt/panda/bin/python).
   - Redirects are not followed, at most 64 KiB of an answer are read, and C(.netrc) is not used.
@@ -141,7 +145,7 @@ EXAMPLES = r"""
   vars:
     ansible_python_interpreter: /opt/panda/bin/python
 
-- name: Introduce ourselves with a certificate to a server before 1.0.0
+- name: Introduce ourselves with a certificate to a server before 0.6.0
   pandawms.panda.is_alive:
     targets:
       - https://old.example.org:25443
@@ -199,7 +203,7 @@ targets:
         - What was found, as a word to decide by.
         - V(alive), V(refused) (nothing listens), V(timeout), V(dns) (the name does not resolve), V(tls), V(http) (an
           HTTP status other than 200), V(not_alive) (PanDA says so), V(not_panda) (something else answers) or V(error)
-          (anything else, such as a connection that was closed).
+          (anything else, such as a connection that was closed or a host that cannot be reached).
       type: str
       sample: alive
     message:
@@ -208,19 +212,14 @@ targets:
       sample: The PanDA server says that it is alive.
 """
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.pandawms.panda.plugins.module_utils._health import (
-    APIS,
-    REQUESTS_IMPORT_ERROR,
-    STATES,
-    InputError,
-    Report,
-    Trust,
-    check,
-    parse_target,
-)
+from ansible_collections.pandawms.panda.plugins.module_utils._health import STATES, Report, check
+from ansible_collections.pandawms.panda.plugins.module_utils._health_probe import REQUESTS_IMPORT_ERROR, Trust
+from ansible_collections.pandawms.panda.plugins.module_utils._health_target import InputError, parse_target
+from ansible_collections.pandawms.panda.plugins.module_utils._health_verdict import APIS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -283,7 +282,7 @@ def main() -> None:
         "changed": False,
         "msg": summarise(report, module.params["state"]),
         "elapsed": report.elapsed,
-        "targets": [one.as_dict() for one in report.results],
+        "targets": [asdict(one) for one in report.results],
     }
     if report.unmet:
         module.fail_json(**result)
