@@ -205,13 +205,13 @@ def explain(
                 "tls",
                 f"{where} closed the connection during the TLS handshake: see whether the port speaks TLS at all.",
             )
-        hint = ""
         if target.scheme == "http":
-            hint = ", and whether the port expects https://"
-        elif not has_client_cert:
-            hint = ", and whether it demands a client certificate (client_cert)"
+            hint = "the port expects https://"
+        else:
+            hint = f"it {'accepts the' if has_client_cert else 'demands a'} client certificate (client_cert)"
         return Verdict(
-            "error", f"{where} closed the connection before the answer was complete: see {_ERROR_LOG}{hint}."
+            "error",
+            f"{where} closed the connection before the answer was complete: see {_ERROR_LOG}, and whether {hint}.",
         )
     if first(http.client.HTTPException):
         return Verdict("not_panda", f"What answers on {where} does not speak HTTP: see what else serves this port.")

@@ -108,12 +108,13 @@ def test_a_server_that_demands_a_client_certificate_gets_it_or_is_explained(
 ) -> None:
     server = serve(NEW_PANDA, certificates.server(client_ca=True, tls12=tls12))
     ca: dict[str, Any] = {"ca_path": certificates.ca_file}
-    without = try_once(server.url, **ca)
-    assert (without.alive, without.category) == (False, "tls"), without
-    assert "client certificate" in without.message
-    wrong = try_once(server.url, **ca, client_cert=certificates.file("unknown-client"))
-    assert (wrong.alive, wrong.category) == (False, "tls"), wrong
     # With TLS 1.3 the refusal may arrive when the request is already being written to a closed connection.
+    refused = ("tls", "error") if not tls12 else ("tls",)
+    without = try_once(server.url, **ca)
+    assert not without.alive and without.category in refused, without
+    assert re.search("demands a client certificate", without.message), without
+    wrong = try_once(server.url, **ca, client_cert=certificates.file("unknown-client"))
+    assert not wrong.alive and wrong.category in refused, wrong
     assert re.search("accepts? the client certificate", wrong.message), wrong
     combined = try_once(server.url, **ca, client_cert=certificates.file("client"))
     assert combined.alive, combined
