@@ -24,7 +24,7 @@ def test_no_request_pays_for_the_import_of_the_application(server, elsewhere, wa
         lambda: server.ready_wsgi_processes() >= wanted, 90, f"{wanted} WSGI processes with the application loaded"
     )
     wait_for(lambda: elsewhere.fetch(server.alive_url).alive, 30, "alive after systemctl restart panda.service")
-    answers = [elsewhere.fetch(server.alive_url) for _ in range(wanted * 3)]
+    answers = [elsewhere.fetch(server.alive_url) for attempt in range(wanted * 3)]
     assert all(answer.alive and answer.seconds < 2 for answer in answers), answers
 
 

@@ -381,3 +381,11 @@ def test_every_variable_of_an_inventory_is_an_option_and_has_a_valid_value(inven
         if problem:
             wrong.append(f"{path.relative_to(ROOT)}: {problem}")
     assert not wrong
+
+
+@each_role
+def test_a_role_has_the_page_that_galaxy_asks_for(role: Role) -> None:
+    summary = role.entry_points["main"]["short_description"]
+    page = (ROOT / "roles" / role.name / "README.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {COLLECTION}{role.name}\n\n{summary}. ")
+    assert f"ansible-doc -t role {COLLECTION}{role.name}" in page

@@ -1,5 +1,3 @@
-#!/usr/bin/env python3
-
 # SPDX-FileCopyrightText: The pandawms.panda maintainers
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -47,8 +45,8 @@ def holder(sockets):
 
     Without CAP_SYS_PTRACE, as in a container, the open files of other users' processes cannot be seen. Then it is a service of the same user, if any.
     """
-    wanted = {"socket:[%s]" % inode for inode, _ in sockets}
-    users = {uid for _, uid in sockets}
+    wanted = {"socket:[%s]" % inode for inode, uid in sockets}
+    users = {uid for inode, uid in sockets}
     same_user = {"name": "a process of the user %d" % min(users), "pid": 0, "unit": ""}
     for process in (name for name in os.listdir("/proc") if name.isdigit()):
         place = "/proc/%s/" % process
