@@ -255,18 +255,10 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_native
-from ansible_collections.pandawms.panda.plugins.module_utils._cfg import (
-    MASKED,
-    CfgError,
-    Document,
-    Mask,
-    Plan,
-    Request,
-    check,
-    decode,
-    plan,
-    settings_of,
-)
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg import CfgError, Document, decode
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_mask import MASKED, SHORTEST_SCRUBBED, Mask, scrub
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_plan import Plan, Request, plan, settings_of
+from ansible_collections.pandawms.panda.plugins.module_utils._panda_config import check
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
@@ -282,9 +274,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 NEW_FILE_MODE = "0640"
-SHORTEST_SCRUBBED = 8
-"""Secrets of at least this many characters are replaced wherever else they turn up in the output. A shorter one could be
-part of any word; it is hidden by the name of its key alone."""
 
 
 class CfgModule(AnsibleModule):
@@ -352,7 +341,7 @@ def _run(module: AnsibleModule) -> dict[str, Any]:
         keep_unmanaged=params["unmanaged"] == "keep",
     )
     planned = plan(request, present, base, previous)
-    check(planned.document.text)
+    check(planned.document)
     for warning in planned.warnings:
         module.warn(f"{params['path']}: {warning}")
 
@@ -471,7 +460,7 @@ def _validate(module: AnsibleModule, document: Document, mask: Mask) -> None:
     temporary = _temporary(module, document.text)
     code, out, err = module.run_command([word.replace("%s", temporary) for word in shlex.split(command)])
     if code:
-        said = mask.scrub((err or out).strip() or "no output", document)
+        said = scrub((err or out).strip() or "no output", mask.document_secrets(document))
         raise CfgError(f"the new file was not accepted by 'validate' (rc {code}): {said}")
 
 

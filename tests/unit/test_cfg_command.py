@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.pandawms.panda.plugins.module_utils._cfg import MASKED
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_mask import MASKED
 
 BASE = "[server]\ndbhost = panda-database\ndbpasswd = FIXME\n"
 

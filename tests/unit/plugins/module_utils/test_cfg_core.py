@@ -12,23 +12,16 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.pandawms.panda.plugins.module_utils._cfg import (
-    MASKED,
-    CfgError,
-    Document,
-    Mask,
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg import CfgError, Document, Value, decode, typed
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_mask import MASKED, Mask, scrub
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_plan import (
     Plan,
     Request,
-    Value,
-    check,
-    check_daemons,
-    decode,
     known_keys,
     plan,
-    read,
     settings_of,
-    typed,
 )
+from ansible_collections.pandawms.panda.plugins.module_utils._panda_config import check, check_daemons, read
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -542,7 +535,7 @@ def test_what_panda_would_fail_on_is_named_with_section_key_and_line(text: str, 
     if "9999" in text and not hasattr(__import__("sys"), "get_int_max_str_digits"):
         pytest.skip("this Python has no limit")
     with pytest.raises(CfgError, match=message):
-        check(text)
+        check(Document.parse(text))
 
 
 @pytest.mark.parametrize(
@@ -585,7 +578,7 @@ def test_a_daemon_config_that_is_no_mapping_is_refused(text: str) -> None:
 
 
 def test_the_shipped_kind_of_file_passes() -> None:
-    check(SERVER)
+    check(Document.parse(SERVER))
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
@@ -659,7 +652,9 @@ def test_settings_of_a_wrong_shape_are_masked_whole(data: object) -> None:
 
 def test_output_of_a_command_is_scrubbed_of_short_secrets_too() -> None:
     document = Document.parse("[server]\ndbpasswd = p%%w\nemailPass = x\na = keep\n")
-    assert Mask().scrub("line 2: p%%w or p%w, keep", document) == f"line 2: {MASKED} or {MASKED}, keep"
+    assert (
+        scrub("line 2: p%%w or p%w, keep", Mask().document_secrets(document)) == f"line 2: {MASKED} or {MASKED}, keep"
+    )
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
@@ -752,8 +747,9 @@ def test_what_the_real_parser_accepts_is_refused_only_for_the_reasons_documented
 def test_no_bytes_bring_any_error_but_the_cores_own(data: bytes) -> None:
     try:
         text = decode(data)
-        check(text)
-        Mask().document(Document.parse(text))
+        document = Document.parse(text)
+        check(document)
+        Mask().document(document)
     except CfgError:
         pass
 

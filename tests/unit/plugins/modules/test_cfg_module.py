@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.pandawms.panda.plugins.module_utils._cfg import MASKED
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_mask import MASKED
 from ansible_collections.pandawms.panda.plugins.modules import cfg
 
 BASE = """\
