@@ -114,11 +114,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The file that should be, and how it differs from the one that is."""
+    """The file that should be, and what there is to say about it."""
 
     document: Document
-    changes: tuple[Change, ...]
-    """Compared with the present file, or with the base where there is none yet."""
     base_changes: tuple[BaseChange, ...]
     unmanaged: tuple[Unmanaged, ...]
     warnings: tuple[str, ...]
@@ -166,7 +164,6 @@ def plan(
     document = start.edited(_edits(request, values, base))
     return Plan(
         document=document,
-        changes=_changes(present or base, document),
         base_changes=_base_changes(previous, base, managed),
         unmanaged=tuple(unmanaged),
         warnings=tuple(_warnings(request, base)),
@@ -205,7 +202,8 @@ def _names(*documents: Document | None) -> list[Name]:
     return list(dict.fromkeys(name for document in documents if document for name in document.entries))
 
 
-def _changes(before: Document | None, after: Document) -> tuple[Change, ...]:
+def changes(before: Document | None, after: Document) -> tuple[Change, ...]:
+    """The keys whose values differ between two documents."""
     pairs = ((name, _raw(before, name), _raw(after, name)) for name in _names(after, before))
     return tuple(Change(*name, _shown(old), _shown(new)) for name, old, new in pairs if old != new)
 

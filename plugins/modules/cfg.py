@@ -47,7 +47,15 @@ options:
   base_keep:
     description:
       - Where a copy of O(base) is kept for the next upgrade. It tells a value set by hand from an old default.
-      - By default C(.NAME.base) beside the file.
+      - By default C(.NAME.base) beside the file, and beside O(replaces) for the base of that file.
+    type: path
+  replaces:
+    description:
+      - The file that O(path) gets into the place of, such as that of the release in use when O(path) belongs to the next one. A
+        symbolic link is followed.
+      - Where it is another file than O(path), it is this file's lines that O(base) and O(settings) are laid over. What people
+        have changed in it is carried over, as O(unmanaged) says, and the base that is kept beside it is compared with O(base).
+      - Where it does not exist, or is the same file, it makes no difference.
     type: path
   absent:
     description:
@@ -106,7 +114,7 @@ attributes:
     description: Predicts what would be done without doing it, on a host without O(base) too.
     support: full
   diff_mode:
-    description: Shows the lines that differ, from O(base) where the file is new. Secrets are hidden.
+    description: Shows the lines that differ, from O(replaces) or else O(base) where the file is new. Secrets are hidden.
     support: full
   idempotent:
     description: When run twice in a row with the same arguments, the second run changes nothing.
@@ -146,6 +154,20 @@ EXAMPLES = r"""
     absent:
       - server.token_audience
 
+- name: Configure the next release, with what was changed by hand in the one in use
+  pandawms.panda.cfg:
+    path: /opt/panda-releases/1.0.4/etc/panda/panda_server.cfg
+    base: /opt/panda-releases/1.0.4/etc/panda/panda_server.cfg.rpmnew
+    replaces: /opt/panda/etc/panda/panda_server.cfg
+    settings:
+      server:
+        dbhost: db.example.org
+  register: panda_server_cfg
+
+- name: Tell which of the site's parameters have another default now
+  ansible.builtin.debug:
+    msg: "{{ panda_server_cfg.base_changes | selectattr('managed') }}"
+
 - name: Refer to another parameter, and take a password from the environment
   pandawms.panda.cfg:
     path: /etc/panda/panda_server.cfg
@@ -166,7 +188,8 @@ path:
   sample: /etc/panda/panda_server.cfg
 changed_keys:
   description:
-    - The parameters whose values differ from those of the file before, or from those of O(base) where the file is new.
+    - The parameters whose values differ from those of the file before. Where the file is new, from those of O(replaces), or else
+      of O(base).
   returned: success
   type: list
   elements: dict
@@ -186,7 +209,9 @@ changed_keys:
       description: The value after, V(null) where the parameter is not there any more. Secrets are V(********).
       type: str
 base_changes:
-  description: The defaults that differ between the base of the last run and this one. Empty unless the base has changed.
+  description:
+    - The defaults that differ between O(base) and the base of the last run, or the one that is kept beside O(replaces).
+      Empty unless the base has changed.
   returned: success
   type: list
   elements: dict
@@ -251,13 +276,21 @@ backup_file:
 import os
 import shlex
 import tempfile
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_native
 from ansible_collections.pandawms.panda.plugins.module_utils._cfg import CfgError, Document, decode
 from ansible_collections.pandawms.panda.plugins.module_utils._cfg_mask import MASKED, SHORTEST_SCRUBBED, Mask, scrub
-from ansible_collections.pandawms.panda.plugins.module_utils._cfg_plan import Plan, Request, plan, settings_of
+from ansible_collections.pandawms.panda.plugins.module_utils._cfg_plan import (
+    Change,
+    Plan,
+    Request,
+    changes,
+    plan,
+    settings_of,
+)
 from ansible_collections.pandawms.panda.plugins.module_utils._panda_config import check
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -265,6 +298,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "settings": {"type": "dict", "default": {}},
     "base": {"type": "path"},
     "base_keep": {"type": "path"},
+    "replaces": {"type": "path"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "raw": {"type": "list", "elements": "str", "default": []},
@@ -325,13 +359,15 @@ def main() -> None:
 def _run(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     path = os.path.realpath(params["path"])
-    keep = params["base_keep"] or os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.base")
+    keep = _kept_base(params["base_keep"], path)
     mask = Mask(frozenset(params["secrets"]))
     settings = settings_of(params["settings"])
     _scrub(module, mask, settings)
-    present = _read(module, path)
+    there = _read(module, path)
+    origin, present = _origin(module, path, there)
     base = _read(module, params["base"])
-    previous = _read(module, keep) if base else None
+    kept = _read(module, keep) if base else None
+    previous = _read(module, _kept_base(params["base_keep"], origin)) if base and origin != path else kept
     if params["base"] and base is None and not module.check_mode:
         raise CfgError(f"the base {params['base']} does not exist; install PanDA first, or correct 'base'")
     request = Request(
@@ -345,25 +381,37 @@ def _run(module: AnsibleModule) -> dict[str, Any]:
     for warning in planned.warnings:
         module.warn(f"{params['path']}: {warning}")
 
-    result = _report(planned, mask, path)
+    result = _report(planned, changes(there or present or base, planned.document), mask, path)
     if params["base"] and base is None:
         result["changed"] = True
         result["note"] = f"the base {params['base']} does not exist yet: its defaults are not part of what is shown"
-    if planned.document != present:
+    if planned.document != there:
         result["changed"] = True
-        origin = (params["base"], base) if present is None and base is not None else (path, present)
-        result["diff"].append(_diff((path, planned.document), origin, mask))
+        before = (path, there) if there else (origin, present) if present else (params["base"] or path, base)
+        result["diff"].append(_diff((path, planned.document), before, mask))
         if not module.check_mode:
-            result.update(_replace(module, path, planned.document, mask, present is not None))
-    if base is not None and base != previous:
+            result.update(_replace(module, path, planned.document, mask, there is not None))
+    if base is not None and base != kept:
         result["changed"] = True
         result["diff"].append({"prepared": f"{params['base']} is kept as {keep} for the next upgrade\n"})
         if not module.check_mode:
             _write(module, keep, base.text)
-    result["changed"] |= _set_attributes(module, path, present is not None, result["diff"])
+    result["changed"] |= _set_attributes(module, path, there is not None, result["diff"])
     if base is not None:
-        result["changed"] |= _set_attributes(module, keep, previous is not None, result["diff"])
+        result["changed"] |= _set_attributes(module, keep, kept is not None, result["diff"])
     return result
+
+
+def _kept_base(given: str | None, path: str) -> str:
+    """Where the base of a file's last run is."""
+    return given or os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.base")
+
+
+def _origin(module: AnsibleModule, path: str, there: Document | None) -> tuple[str, Document | None]:
+    """The file whose lines are the starting point: the one that is replaced where there is one, or else the file itself."""
+    replaced = os.path.realpath(module.params["replaces"]) if module.params["replaces"] else path
+    document = there if replaced == path else _read(module, replaced)
+    return (path, there) if document is None else (replaced, document)
 
 
 def _read(module: AnsibleModule, path: str | None) -> Document | None:
@@ -386,7 +434,7 @@ def _scrub(module: AnsibleModule, mask: Mask, settings: dict[str, dict[str, obje
     module.no_log_values.update(text for text in secrets if text not in spoken)
 
 
-def _report(planned: Plan, mask: Mask, path: str) -> dict[str, Any]:
+def _report(planned: Plan, changed: Iterable[Change], mask: Mask, path: str) -> dict[str, Any]:
     """The result as it is shown, no secret in it."""
 
     def shown(item: Any, before: str, after: str) -> dict[str, Any]:
@@ -401,7 +449,7 @@ def _report(planned: Plan, mask: Mask, path: str) -> dict[str, Any]:
         "changed": False,
         "path": path,
         "diff": [],
-        "changed_keys": [shown(item, "before", "after") for item in planned.changes],
+        "changed_keys": [shown(item, "before", "after") for item in changed],
         "base_changes": [
             {**shown(item, "before", "after"), "kind": item.kind, "managed": item.managed}
             for item in planned.base_changes

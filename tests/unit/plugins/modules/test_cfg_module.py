@@ -152,6 +152,96 @@ def test_an_upgrade_reports_what_changed_upstream(run: Run, place: Path) -> None
     assert not run(**wanted, unmanaged="drop")["changed"]
 
 
+class Releases:
+    """Release directories as the collection lays them out, with a link to the one in use."""
+
+    def __init__(self, place: Path, run: Run) -> None:
+        self.place = place
+        self.run = run
+
+    def install(self, name: str, base: str) -> None:
+        (self.place / name).mkdir()
+        (self.place / name / "base").write_text(base)
+
+    def use(self, name: str) -> None:
+        (self.place / "next").symlink_to(name)
+        (self.place / "next").replace(self.place / "used")
+
+    def configure(self, name: str, **arguments: Any) -> dict[str, Any]:
+        release = self.place / name
+        given = {"path": str(release / "panda_server.cfg"), "base": str(release / "base")}
+        settings = {"server": {"dbhost": "db"}}
+        return self.run(
+            **{**given, "replaces": str(self.place / "used/panda_server.cfg"), "settings": settings, **arguments}
+        )
+
+    def text(self, name: str) -> str:
+        return (self.place / name / "panda_server.cfg").read_text()
+
+
+@pytest.fixture
+def releases(run: Run, tmp_path: Path) -> Releases:
+    """The first release configured and in use, a parameter of it changed by hand, and the second one installed."""
+    result = Releases(tmp_path / "releases", run)
+    result.place.mkdir()
+    result.install("1", BASE)
+    assert result.configure("1")["changed"]
+    result.use("1")
+    assert not result.configure("1")["changed"]
+    path = result.place / "1/panda_server.cfg"
+    path.write_text(path.read_text().replace("enable = False", "enable = True") + "mine = 1\n")
+    result.install("2", BASE.replace("5432", "5433").replace("panda-database", "other-database"))
+    return result
+
+
+def test_the_next_release_tells_what_upstream_changed_until_it_is_in_use(releases: Releases) -> None:
+    upstream = [("dbhost", "changed", True), ("dbport", "changed", False)]
+    for check_mode, changed in ((True, True), (False, True), (False, False), (True, False)):
+        result = releases.configure("2", _ansible_check_mode=check_mode)
+        assert result["changed"] is changed
+        assert [(each["key"], each["kind"], each["managed"]) for each in result["base_changes"]] == upstream
+        assert [each["key"] for each in result["changed_keys"]] == (["dbport"] if changed else [])
+        assert [(each["key"], each["kind"], each["kept"]) for each in result["unmanaged"]] == [
+            ("enable", "changed", True),
+            ("mine", "added", True),
+        ]
+    releases.use("2")
+    result = releases.configure("2")
+    assert not result["changed"]
+    assert not result["base_changes"]
+
+
+def test_the_next_release_takes_over_what_people_changed_in_the_one_in_use(releases: Releases) -> None:
+    first = releases.text("1")
+    result = releases.configure("2")
+    assert releases.text("2") == first.replace("5432", "5433")
+    assert releases.text("1") == first
+    assert result["diff"][0]["before_header"] == str(releases.place / "1/panda_server.cfg")
+    result = releases.configure("2", unmanaged="drop")
+    assert releases.text("2") == BASE.replace("5432", "5433").replace("panda-database", "db")
+    assert {each["kept"] for each in result["unmanaged"]} == {False}
+
+
+def test_going_back_to_the_release_before_gives_its_defaults_back(releases: Releases) -> None:
+    first = releases.text("1")
+    releases.configure("2")
+    releases.use("2")
+    result = releases.configure("1")
+    assert releases.text("1") == first
+    assert not result["changed"]
+    assert [(each["key"], each["after"]) for each in result["base_changes"]] == [
+        ("dbhost", "panda-database"),
+        ("dbport", "5432"),
+    ]
+
+
+def test_a_kept_base_of_ones_own_place_serves_both_releases(releases: Releases, place: Path) -> None:
+    kept = str(place / "kept")
+    releases.configure("1", base_keep=kept)
+    assert [each["key"] for each in releases.configure("2", base_keep=kept)["base_changes"]] == ["dbhost", "dbport"]
+    assert Path(kept).read_text() == (releases.place / "2/base").read_text()
+
+
 def test_without_a_base_only_the_lines_of_the_settings_change(run: Run, place: Path) -> None:
     path = place / "panda_server.cfg"
     path.write_bytes(b"[server]\r\n# c\r\na=1\r\nb = 2")
