@@ -45,11 +45,11 @@ def holder(sockets):
 
     Without CAP_SYS_PTRACE, as in a container, the open files of other users' processes cannot be seen. Then it is a service of the same user, if any.
     """
-    wanted = {"socket:[%s]" % inode for inode, uid in sockets}
+    wanted = {"socket:[" + inode + "]" for inode, uid in sockets}
     users = {uid for inode, uid in sockets}
-    same_user = {"name": "a process of the user %d" % min(users), "pid": 0, "unit": ""}
+    same_user = {"name": "a process of the user " + str(min(users)), "pid": 0, "unit": ""}
     for process in (name for name in os.listdir("/proc") if name.isdigit()):
-        place = "/proc/%s/" % process
+        place = "/proc/" + process + "/"
         try:
             with open(place + "comm") as comm, open(place + "cgroup") as cgroup:
                 units = [part for part in cgroup.read().replace("\n", "/").split("/") if part.endswith(".service")]
