@@ -197,7 +197,7 @@ def test_roles_playbooks_and_inventories_are_found() -> None:
     played = [name for name, _tags in roles_played(ROOT / "playbooks/site.yml")]
     assert len(played) >= 8 and set(played) < set(ROLES)
     assert len(SPECIFIED) >= 60
-    assert len(INVENTORIES) >= 5 and all(list(variables_of(inventory)) for inventory in INVENTORIES)
+    assert sum(bool(list(variables_of(inventory))) for inventory in INVENTORIES) >= 5
     assert all(role.reads for role in ROLES.values())
     # One of each kind: read by a template, by an expression, by another variable, by a playbook; set by register, by vars.
     assert "panda_logrotate_count" in ROLES["logging"].reads[ROOT / "roles/logging/templates/logrotate.j2"]

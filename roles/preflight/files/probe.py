@@ -19,7 +19,9 @@ import time
 def python_version(path):
     """[major, minor] of the interpreter at path, or None if there is none that works."""
     try:
-        out = subprocess.check_output([path, "-c", "import sys; print(sys.version_info[0], sys.version_info[1])"], stderr=subprocess.DEVNULL)
+        out = subprocess.check_output(
+            [path, "-c", "import sys; print(sys.version_info[0], sys.version_info[1])"], stderr=subprocess.DEVNULL
+        )
         return [int(part) for part in out.split()]
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
@@ -73,7 +75,9 @@ def main():
                 "ports": {str(port): holder(sockets[port]) for port in asked["ports"] if port in sockets},
                 "missing": [path for path in asked["files"] if not os.path.isfile(path)],
                 "systemd": os.path.isdir("/run/systemd/system"),
-                "package_lists_fresh": any(os.path.getmtime(path) > time.time() - 86400 for path in glob.glob("/var/lib/apt/lists/*_Packages*")),
+                "package_lists_fresh": any(
+                    os.path.getmtime(path) > time.time() - 86400 for path in glob.glob("/var/lib/apt/lists/*_Packages*")
+                ),
                 "absent": [path for path in asked["wanted"] if not glob.glob(path)],
                 "distribution_httpd": bool(glob.glob("/etc/systemd/system/multi-user.target.wants/apache2.service")),
                 "taken": [path for path in asked["links"] if os.path.lexists(path) and not os.path.islink(path)],
