@@ -3,7 +3,7 @@
 .PHONY: help demo demo-down test lint test-unit test-integration test-molecule docs build bench venv lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
 demo: ## Boot a bare Debian host and make a living PanDA server of it
 	@tests/hosts/demo
@@ -14,7 +14,7 @@ demo-down: ## Remove the demo's host
 test: ## Everything below up to test-molecule
 	@tests/run lint unit docs build integration molecule
 
-lint: ## ansible-lint, ansible-test sanity, mypy, ruff, yamllint, shellcheck, licences, changelog, documentation
+lint: ## ansible-lint, ansible-test sanity, mypy, ruff, yamllint, shellcheck, roles' variables, licences, changelog, documentation
 	@tests/run lint
 
 test-unit: ## The unit tests of the modules, and what roles, documentation and the tree have to be like
