@@ -17,6 +17,8 @@ description:
     verifies it.
   - Lets the installation link point to a release, by one rename.
   - The name of a release is derived from what is in it. The same request is the same release and is not built again.
+requirements:
+  - python >= 3.9
 options:
   state:
     description:

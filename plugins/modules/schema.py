@@ -17,6 +17,8 @@ description:
   - Creation is one transaction, each patch of an upgrade is one, and the version is the last thing that is written.
   - Scripts for pg_cron are run against its own database.
   - Runs C(psql) on the local socket as the database's superuser C(postgres). The server has to let the user that the module runs as be it.
+requirements:
+  - python >= 3.9
 options:
   source:
     description:
