@@ -74,6 +74,19 @@ class Request:
     lock: bytes | None
     python: Python
 
+    def __post_init__(self) -> None:
+        """Raises ReleaseError if the packages would not be installed."""
+        if self.packages and self.lock_has_hashes:
+            raise ReleaseError(
+                f"packages ({', '.join(self.packages)}) go with a lock file without hashes only, and this one has hashes: put them "
+                "into it with theirs and leave packages empty, or give a lock file without hashes, or none."
+            )
+
+    @property
+    def lock_has_hashes(self) -> bool:
+        """Whether the lock file is all that is installed. One without hashes only limits what is installed."""
+        return b"--hash=" in (self.lock or b"")
+
     @property
     def requirement(self) -> str:
         """The requirement for pip, ``panda-server[postgres]==1.0.4``."""
@@ -127,6 +140,20 @@ def layout(releases_dir: str, request: Request) -> Layout:
     library = f"mod_wsgi-{request.python.tag}{request.python.ext_suffix}"
     return Layout(
         path, purelib, os.path.join(path, "bin", "python"), os.path.join(purelib, "mod_wsgi", "server", library)
+    )
+
+
+def check_version(request: Request, found: str) -> None:
+    """Raises ReleaseError if another version of panda-server was installed than the one that the release is named after."""
+    if found == request.version:
+        return
+    if request.lock_has_hashes:
+        raise ReleaseError(
+            f"the lock file installs panda-server {found}, panda_version asks for {request.version}: give the lock file of that version."
+        )
+    # pip takes versions that differ by zeros at their end, or by a leading v, for the same one.
+    raise ReleaseError(
+        f"panda_version is {request.version}, and the version that was found for it is {found}: write it like that."
     )
 
 
@@ -212,10 +239,10 @@ class Builder:
             pathlib.Path(lock).write_bytes(self.request.lock)
             command += (
                 ["--require-hashes", "--requirements", lock]
-                if b"--hash=" in self.request.lock
+                if self.request.lock_has_hashes
                 else ["--constraints", lock]
             )
-        if self.request.lock is None or b"--hash=" not in self.request.lock:
+        if not self.request.lock_has_hashes:
             command += [self.request.requirement, *self.request.packages]
         self._run(command + self._index())
 
@@ -224,10 +251,7 @@ class Builder:
         found = self._run(
             [self.layout.python, "-c", "from importlib.metadata import version; print(version('panda-server'))"]
         ).strip()
-        if found != self.request.version:
-            raise ReleaseError(
-                f"the lock file installs panda-server {found}, panda_version asks for {self.request.version}: give the lock file of that version."
-            )
+        check_version(self.request, found)
         if not os.path.exists(self.layout.mod_wsgi):
             raise ReleaseError(
                 f"mod_wsgi did not build {self.layout.mod_wsgi}: see that the headers of httpd and Python are installed."

@@ -43,6 +43,32 @@ def test_a_new_micro_version_of_python_does_not_build_everything_anew() -> None:
     assert other.name == REQUEST.name
 
 
+HASHED = b"panda-server==1.0.4 \\\n    --hash=sha256:00\n"
+
+
+def test_packages_that_a_lock_with_hashes_would_leave_out_are_refused() -> None:
+    with pytest.raises(release.ReleaseError, match=r"packages \(site-plugin, other\).* has hashes: "):
+        dataclasses.replace(REQUEST, packages=("site-plugin", "other"), lock=HASHED)
+
+
+@pytest.mark.parametrize("lock", [HASHED, b"numpy==2.0\n", None])
+def test_the_version_that_was_asked_for_is_accepted(lock: bytes | None) -> None:
+    release.check_version(dataclasses.replace(REQUEST, lock=lock), "1.0.4")
+
+
+def test_a_lock_with_hashes_is_named_when_it_installs_another_version() -> None:
+    with pytest.raises(release.ReleaseError, match=r"the lock file installs panda-server 1\.0\.3, .* asks for 1\.0\.4"):
+        release.check_version(dataclasses.replace(REQUEST, lock=HASHED), "1.0.3")
+
+
+@pytest.mark.parametrize("lock", [b"numpy==2.0\n", None])
+def test_a_lock_is_not_blamed_for_a_version_that_is_written_otherwise(lock: bytes | None) -> None:
+    request = dataclasses.replace(REQUEST, version="v1.0.4", lock=lock)
+    with pytest.raises(release.ReleaseError, match=r"panda_version is v1\.0\.4, .* is 1\.0\.4: write it") as raised:
+        release.check_version(request, "1.0.4")
+    assert "lock" not in str(raised.value)
+
+
 def test_activation_replaces_the_link_by_another(tmp_path: Path) -> None:
     link = tmp_path / "panda"
     first, second = complete(tmp_path / "releases/1"), complete(tmp_path / "releases/2")
