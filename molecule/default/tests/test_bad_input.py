@@ -39,6 +39,16 @@ def must_stop(run, variable, *words):
         ({"panda_http_port": "many"}, "panda_http_port", ["many"]),
         ({"panda_python": "/usr/bin/python2"}, "panda_python", ["/usr/bin/python2"]),
         ({"panda_schema_source": "/nowhere"}, "panda_schema_source", ["/nowhere"]),
+        (
+            {"panda_version": "9.9.9"},
+            "panda_lock_file",
+            ["panda-server-9.9.9-postgres.txt", "1.0.4 with postgres", "empty string"],
+        ),
+        (
+            {"panda_extra_packages": ["site-plugin"]},
+            "panda_extra_packages",
+            ["site-plugin", "panda_lock_file", "hashes"],
+        ),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
