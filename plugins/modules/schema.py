@@ -37,6 +37,8 @@ options:
     description: The port of the database server, reached through its local socket.
     type: int
     default: 5432
+seealso:
+  - module: pandawms.panda.schema_info
 attributes:
   check_mode:
     support: full
@@ -83,61 +85,16 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pandawms.panda.plugins.module_utils import _schema
+from ansible_collections.pandawms.panda.plugins.module_utils import _schema, _schema_database
 
-# Upstream writes the version as columns of one row; schemas up to 0.0.29 have the rows JEDI and SERVER instead.
-READ_VERSION = """
-SELECT major || '.' || minor || '.' || patch FROM doma_panda.pandadb_version
-WHERE component IN ('PanDA', 'SERVER') ORDER BY component = 'PanDA' DESC LIMIT 1
-"""
+# In place of the rows that schemas up to 0.0.29 have, too.
 WRITE_VERSION = """
 DELETE FROM doma_panda.pandadb_version WHERE component IN ('PanDA', 'SERVER', 'JEDI');
 INSERT INTO doma_panda.pandadb_version (component, major, minor, patch) VALUES ('PanDA', {}, {}, {});
 """
 
 
-class Psql:
-    """psql on the local socket."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.binary = module.get_bin_path("psql", required=True)
-
-    def run(self, database: str, arguments: list[str], data: str | None = None) -> tuple[str, str]:
-        """Output and messages. Raises SchemaError with psql's own words."""
-        command = [
-            self.binary,
-            "-X",
-            "-U",
-            "postgres",
-            "-q",
-            "-A",
-            "-t",
-            "-p",
-            str(self.module.params["port"]),
-            "-d",
-            database,
-            "-v",
-            "ON_ERROR_STOP=1",
-            *arguments,
-        ]
-        code, out, err = self.module.run_command(command, data=data, cwd="/")
-        if code:
-            raise _schema.SchemaError(f"psql on database {database} ended with {code}: {err.strip()[-1500:]}")
-        return out, err
-
-
-def installed(psql: Psql, database: str) -> _schema.Version | None:
-    """The version that the database has, None if there is no database or no schema yet."""
-    if not psql.run("postgres", ["-c", f"SELECT 1 FROM pg_database WHERE datname = '{database}'"])[0].strip():
-        return None
-    if not psql.run(database, ["-c", "SELECT to_regclass('doma_panda.pandadb_version')"])[0].strip():
-        return None
-    text = psql.run(database, ["-c", READ_VERSION])[0].strip()
-    return _schema.parse_version(text) if text else None
-
-
-def apply(psql: Psql, step: _schema.Step, params: dict[str, t.Any]) -> list[str]:
+def apply(psql: _schema_database.Psql, step: _schema.Step, params: dict[str, t.Any]) -> list[str]:
     """Run one step. Returns the messages of the statements that failed and may."""
     database = params["cron_database"] if step.cron else params["database"]
     text = "".join(script.read_text(encoding="utf-8") + "\n" for script in step.scripts)
@@ -167,10 +124,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    psql = Psql(module)
+    psql = _schema_database.Psql(module.run_command, module.get_bin_path("psql", required=True), params["port"])
     tolerated: list[str] = []
     try:
-        before = installed(psql, params["database"])
+        before = _schema_database.installed(psql, params["database"])
         steps = _schema.plan(pathlib.Path(params["source"]), before) if params["source"] else []
         after = before
         if steps:
@@ -178,7 +135,7 @@ def main() -> None:
         if not module.check_mode:
             for step in steps:
                 tolerated += apply(psql, step, params)
-            if steps and installed(psql, params["database"]) != after:
+            if steps and _schema_database.installed(psql, params["database"]) != after:
                 raise _schema.SchemaError(
                     f"the scripts ran, but the database {params['database']} does not have the version {after}: {tolerated[-5:]}"
                 )
