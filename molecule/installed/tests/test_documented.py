@@ -91,7 +91,8 @@ def test_the_tarball_is_installed(reader):
 
 @pytest.mark.parametrize("kind", CONTENT)
 def test_ansible_doc_describes_every_module_and_role(reader, kind):
-    described = json.loads(reader.does(f"ansible-doc --json --type {kind} {' '.join(CONTENT[kind])}"))
+    # Without the warnings, which some versions have of collections that are their own.
+    described = json.loads(reader.does(f"ansible-doc --json --type {kind} {' '.join(CONTENT[kind])} 2>/dev/null"))
     assert sorted(described) == CONTENT[kind]
     assert f"{COLLECTIONS}/" in reader.does(f"ansible-doc --type {kind} {CONTENT[kind][0]}")
 
